@@ -129,8 +129,9 @@ impl Session {
         let state = self.running(&plan, cut, &caller);
         let planner = state.clone();
         let planning = async move {
-            let ways = ways(&planner.optimize(&plan)?, &planner)?;
-            Ok((planner.create_physical_plan(&plan).await?, ways))
+            let optimized = planner.optimize(&plan)?;
+            let ways = ways(&optimized, &planner)?;
+            Ok((planner.query_planner().create_physical_plan(&optimized, &planner).await?, ways))
         };
         let (physical, ways) = self.aside(move || planning).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();

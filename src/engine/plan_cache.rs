@@ -137,12 +137,13 @@ impl Session {
 
     /// True if its values mean as parameters of the plan what they mean as literals.
     fn means_same(&self, shape: &Shape, prepared: &Prepared) -> bool {
+        if let (Statement::Query(_), Way::Query(planned)) = (&prepared.statement, &prepared.way) {
+            return planned.relations.iter().all(|relation| relation.ksql.is_none());
+        }
+        if !is_change(prepared) {
+            return false;
+        }
         let (table, mixed) = match &prepared.statement {
-            Statement::Query(_) => {
-                let Way::Query(planned) = &prepared.way else { return false };
-                return planned.relations.iter().all(|relation| relation.ksql.is_none());
-            }
-            _ if !is_change(prepared) => return false,
             Statement::Update(change) | Statement::Delete(change) => (&change.table, false),
             Statement::Insert { table, source, .. } => (table, mixes(source)),
             _ => return false,

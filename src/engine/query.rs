@@ -515,9 +515,9 @@ fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Ve
         let known = declared.get(i - 1).cloned().flatten().filter(|t| *t != PgType::Unknown);
         // The blanks at the end of what is compared with char(n) mean nothing.
         let padded = || told.get(&i).filter(|ty| matches!(ty, PgType::Bpchar(_))).map(|_| PgType::Bpchar(0));
-        let from_use = || inferred.get(&format!("${i}")).cloned().flatten().map(|t| PgType::of_arrow(&t));
         // It may have more decimals than the column beside it.
-        let from_use = || from_use().map(|ty| if ty.is_numeric() { PgType::Numeric(None) } else { ty });
+        let open = |ty: PgType| if ty.is_numeric() { PgType::Numeric(None) } else { ty };
+        let from_use = || inferred.get(&format!("${i}")).cloned().flatten().map(|t| open(PgType::of_arrow(&t)));
         types.push(known.or_else(padded).or_else(from_use).or_else(|| told.get(&i).cloned()).unwrap_or(PgType::Text));
     }
     Ok(types)

@@ -235,10 +235,12 @@ impl Scanner<'_> {
         self.taking |= is("where");
         let bound = is("between") || is("symmetric") && self.between.is_some() || is("and") && self.between == Some(self.depth);
         self.between = if is("between") { Some(self.depth) } else { self.between.filter(|_| !(bound && is("and"))) };
-        self.behind = match () {
-            () if bound => Behind::Compared,
-            () if values || is("in") => Behind::List,
-            () => Behind::Other,
+        self.behind = if bound {
+            Behind::Compared
+        } else if values || is("in") {
+            Behind::List
+        } else {
+            Behind::Other
         };
         self.operand = !AWAITING.iter().any(|awaiting| is(awaiting));
         Some(())

@@ -52,20 +52,14 @@ impl Snapshot {
         !self.files.is_empty() || self.rows > in_memory + MORE_ROWS
     }
 
-    /// The same without blocks of rows in memory in which some condition is not met.
-    pub fn within(self, conditions: &[Within]) -> Snapshot {
-        if conditions.is_empty() { self } else { self.of_parts(|chunk| chunk.within(conditions)) }
-    }
-
-    /// The same as far as it is known.
-    pub fn within_known(self, conditions: &[Within]) -> Snapshot {
-        if conditions.is_empty() { self } else { self.of_parts(|chunk| chunk.within_known(conditions)) }
-    }
-
-    /// Some parts of each chunk.
-    fn of_parts(self, parts: impl Fn(&Chunk) -> Vec<Chunk>) -> Snapshot {
+    /// The same without blocks of rows in memory in which some condition is not met; unless `make`, as far as that is known, because somebody
+    /// has asked about these columns before. Cost: see [`Chunk::within`].
+    pub fn within(self, conditions: &[Within], make: bool) -> Snapshot {
+        if conditions.is_empty() {
+            return self;
+        }
         let all: usize = self.chunks.iter().map(Chunk::rows).sum();
-        let chunks: Arc<[Chunk]> = self.chunks.iter().flat_map(parts).collect();
+        let chunks: Arc<[Chunk]> = self.chunks.iter().flat_map(|chunk| chunk.within(conditions, make)).collect();
         Snapshot { rows: self.rows.saturating_sub(all) + chunks.iter().map(Chunk::rows).sum::<usize>(), chunks, ..self }
     }
 

@@ -83,18 +83,9 @@ impl Chunk {
     }
 
     /// Its blocks in which all conditions may be met, those side by side in one. Cost: see [`ZoneMap::may_meet`].
-    pub fn within(&self, conditions: &[Within]) -> Vec<Chunk> {
-        self.where_met(|zones| zones.may_meet(&self.batch, conditions))
-    }
-
-    /// The same as far as it is known. Cost O(blocks x conditions).
-    pub fn within_known(&self, conditions: &[Within]) -> Vec<Chunk> {
-        self.where_met(|zones| zones.may_meet_as_known(&self.batch, conditions))
-    }
-
-    fn where_met(&self, may_meet: impl Fn(&ZoneMap) -> Vec<bool>) -> Vec<Chunk> {
+    pub fn within(&self, conditions: &[Within], make: bool) -> Vec<Chunk> {
         let Some(zones) = &self.zones else { return vec![self.clone()] };
-        let may = may_meet(zones);
+        let may = zones.may_meet(&self.batch, conditions, make);
         if may.iter().all(|may| *may) {
             return vec![self.clone()];
         }

@@ -37,17 +37,12 @@ pub struct Within {
 
 impl ZoneMap {
     /// For each block of the rows whether all conditions may be met in it. Cost O(blocks x conditions), and O(rows) the first time that a
-    /// column is asked about.
-    pub fn may_meet(&self, rows: &RecordBatch, conditions: &[Within]) -> Vec<bool> {
-        let columns = self.0.get_or_init(|| (0..rows.num_columns()).map(|_| Zones::new()).collect());
-        for Within { column, .. } in conditions {
+    /// column is asked about; unless `make`, nothing is said then, and not made.
+    pub fn may_meet(&self, rows: &RecordBatch, conditions: &[Within], make: bool) -> Vec<bool> {
+        for Within { column, .. } in conditions.iter().filter(|_| make) {
+            let columns = self.0.get_or_init(|| (0..rows.num_columns()).map(|_| Zones::new()).collect());
             columns[*column].get_or_init(|| zones(rows.column(*column)));
         }
-        self.may_meet_as_known(rows, conditions)
-    }
-
-    /// The same as far as columns were asked about before. Cost O(blocks x conditions).
-    pub fn may_meet_as_known(&self, rows: &RecordBatch, conditions: &[Within]) -> Vec<bool> {
         let mut may = vec![true; rows.num_rows().div_ceil(BLOCK_ROWS)];
         for Within { column, places } in conditions {
             let known = self.0.get().and_then(|columns| columns.get(*column)?.get()?.as_ref());
@@ -150,7 +145,7 @@ mod tests {
             let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true)]));
             let rows = RecordBatch::try_new(schema, vec![Arc::new(column.clone())]).unwrap();
             let condition = Within { column: 0, places: from.into()..=to.into() };
-            let may = ZoneMap::default().may_meet(&rows, &[condition]);
+            let may = ZoneMap::default().may_meet(&rows, &[condition], true);
             for (block, may) in may.into_iter().enumerate() {
                 let met = column.slice(block * BLOCK_ROWS, BLOCK_ROWS).iter().flatten().any(|value| (from..=to).contains(&value));
                 prop_assert!(may || !met);
@@ -164,7 +159,7 @@ mod tests {
         let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         let rows = RecordBatch::try_new(schema, vec![Arc::new(column)]).unwrap();
         let third = 3 * BLOCK_ROWS as i128;
-        let may = ZoneMap::default().may_meet(&rows, &[Within { column: 0, places: third..=third + 5 }]);
+        let may = ZoneMap::default().may_meet(&rows, &[Within { column: 0, places: third..=third + 5 }], true);
         assert_eq!(may, (0..10).map(|block| block == 3).collect::<Vec<_>>());
     }
 
@@ -173,6 +168,6 @@ mod tests {
         let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true)]));
         let rows = RecordBatch::try_new(schema, vec![Arc::new(Int32Array::from(vec![None, None]))]).unwrap();
         let any = Within { column: 0, places: i128::MIN..=i128::MAX };
-        assert_eq!(ZoneMap::default().may_meet(&rows, &[any]), [false]);
+        assert_eq!(ZoneMap::default().may_meet(&rows, &[any], true), [false]);
     }
 }

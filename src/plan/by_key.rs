@@ -8,13 +8,11 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::per_row::{Given, PerRow, Step, Under, is_plain, moved_down, source, taken_apart};
@@ -57,10 +55,7 @@ impl ByKey {
     /// The query with parameters in their places. `None` if its conditions tell no keys, or cannot be computed: then the planner says why.
     pub fn bind(&self, under: &Under, parameters: &[ScalarValue]) -> Option<Bound<'_>> {
         let given = Given::new(under, parameters);
-        let mut conditions = Vec::new();
-        for condition in &self.per_row.conditions {
-            conditions.extend(split_conjunction_owned(given.ready(condition, &self.per_row.columns).ok()?));
-        }
+        let conditions = self.per_row.ready(&given).ok()?;
         let keys = keys::wanted(&conditions, self.per_row.columns.inner(), &self.relation.key)?;
         Some(Bound { query: self, given, conditions, keys })
     }
@@ -83,14 +78,7 @@ impl Bound<'_> {
 
     /// What the query gives, with the columns of `schema`, where the table has these rows of its keys.
     pub fn rows(&self, found: &[RecordBatch], schema: &SchemaRef) -> Result<RecordBatch> {
-        let columns = self.query.per_row.columns.inner();
-        let seen: Vec<usize> = (0..columns.fields().len()).collect();
-        // A node may keep more columns, behind those that the query sees.
-        let found = found.iter().map(|batch| batch.project(&seen)).collect::<Result<Vec<_>, _>>()?;
-        let rows = match found.first() {
-            Some(first) => concat_batches(&first.schema(), &found)?,
-            None => RecordBatch::new_empty(columns.clone()),
-        };
+        let rows = self.query.per_row.seen(found)?;
         self.query.per_row.compute(&self.given, &self.conditions, rows, schema)
     }
 }

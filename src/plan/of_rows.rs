@@ -8,11 +8,9 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::by_key::scanned;
@@ -77,17 +75,10 @@ impl OfRows {
     /// Those of `rows` that meet the conditions, if it is soon known which they are.
     fn met(&self, given: &Given, parameters: &[ScalarValue], rows: &TableRows) -> Result<Option<RecordBatch>> {
         let seen = self.per_row.columns.inner();
-        let mut conditions = Vec::new();
-        for condition in &self.per_row.conditions {
-            // What cannot be computed the planner says better.
-            let Ok(ready) = given.ready(condition, &self.per_row.columns) else { return Ok(None) };
-            conditions.extend(split_conjunction_owned(ready));
-        }
+        // What cannot be computed the planner says better.
+        let Ok(conditions) = self.per_row.ready(given) else { return Ok(None) };
         let Some(found) = access::at_hand(&self.relation, seen, rows, &conditions, COMPARED_MAX)? else { return Ok(None) };
-        // A node may keep more columns, behind those that the query sees.
-        let columns: Vec<usize> = (0..seen.fields().len()).collect();
-        let found = found.iter().map(|batch| batch.project(&columns)).collect::<Result<Vec<_>, _>>()?;
-        let there = concat_batches(&found.first().map_or(seen.clone(), |batch| batch.schema()), &found)?;
+        let there = self.per_row.seen(&found)?;
         if !self.asked.is_little_of(parameters, &there) && !self.compares_few(&conditions, there.num_rows()) {
             return Ok(None);
         }

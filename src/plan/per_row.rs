@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{
-    CastOptions, SortColumn, SortOptions, cast, cast_with_options, filter_record_batch, lexsort_to_indices, take_record_batch,
+    CastOptions, SortColumn, SortOptions, cast, cast_with_options, concat_batches, filter_record_batch, lexsort_to_indices,
+    take_record_batch,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
@@ -101,6 +102,23 @@ impl PerRow {
         self.compute(&given, &conditions, rows, schema)
     }
 
+    /// Its conditions, to be computed with what is given, each by itself. Errors: those of what is constant in them.
+    pub(super) fn ready(&self, given: &Given) -> Result<Vec<Expr>> {
+        let mut all = Vec::with_capacity(self.conditions.len());
+        for condition in &self.conditions {
+            all.extend(split_conjunction_owned(given.ready(condition, &self.columns)?));
+        }
+        Ok(all)
+    }
+
+    /// Rows that were found, with the columns that the query sees: a node may keep more, behind those.
+    pub(super) fn seen(&self, found: &[RecordBatch]) -> Result<RecordBatch> {
+        let columns = self.columns.inner();
+        let seen: Vec<usize> = (0..columns.fields().len()).collect();
+        let found = found.iter().map(|batch| batch.project(&seen)).collect::<Result<Vec<_>, _>>()?;
+        Ok(concat_batches(&found.first().map_or(columns.clone(), RecordBatch::schema), &found)?)
+    }
+
     /// The same with another step behind them; without it nothing is known of what becomes of the rows.
     fn and_then(self, step: Option<Step>) -> PerRow {
         let steps = self.steps.zip(step).map(|(mut steps, step)| {
@@ -153,9 +171,8 @@ impl PerRow {
     fn computed(&self, given: &Given, conditions: &[Expr], rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         let mut rows = self.meeting(given, conditions, rows)?;
         // What they say is wrong however many rows there are.
-        for Step { input, expressions, .. } in self.steps.iter().flatten().filter(|step| matches!(step.kind, Kind::Limit)) {
-            counts(given, input, expressions)?;
-        }
+        let limits = self.steps.iter().flatten().filter(|step| matches!(step.kind, Kind::Limit));
+        let mut limits = limits.map(|limit| counts(given, limit)).collect::<Result<Vec<_>>>()?.into_iter();
         for Step { input, expressions, kind } in self.steps.iter().flatten() {
             if rows.num_rows() == 0 {
                 break;
@@ -169,7 +186,7 @@ impl PerRow {
                     take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?
                 }
                 Kind::Limit => {
-                    let [skipped, most] = counts(given, input, expressions)?;
+                    let [skipped, most] = limits.next().unwrap_or_default();
                     let skipped = skipped.unwrap_or(0).min(rows.num_rows());
                     let left = rows.num_rows() - skipped;
                     rows.slice(skipped, most.map_or(left, |most| most.min(left)))
@@ -254,11 +271,13 @@ pub(super) fn moved_down(state: &SessionState, plan: LogicalPlan) -> Option<Logi
 }
 
 /// How many rows OFFSET and LIMIT say; NULL says nothing. Errors: 2201X, 2201W.
-fn counts(given: &Given, input: &DFSchemaRef, expressions: &[Expr]) -> Result<[Option<usize>; 2]> {
+fn counts(given: &Given, limit: &Step) -> Result<[Option<usize>; 2]> {
     let kinds = [("OFFSET", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE), ("LIMIT", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE)];
     let mut counts = [None; 2];
-    for ((count, (clause, code)), expression) in counts.iter_mut().zip(kinds).zip(expressions) {
-        let Expr::Literal(value, _) = given.ready(expression, input)? else { return Err(Error::internal("a limit is a constant by now")) };
+    for ((count, (clause, code)), expression) in counts.iter_mut().zip(kinds).zip(&limit.expressions) {
+        let Expr::Literal(value, _) = given.ready(expression, &limit.input)? else {
+            return Err(Error::internal("a limit is a constant by now"));
+        };
         if let ScalarValue::Int64(Some(rows)) = value.cast_to(&DataType::Int64)? {
             let negative = |_| Error::new(code, format!("{clause} must not be negative"));
             *count = Some(usize::try_from(rows).map_err(negative)?);

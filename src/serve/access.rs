@@ -36,7 +36,7 @@ impl Access {
                 return Ok(Access::Found { by, rows });
             }
         }
-        Ok(Access::Among(rows.within(&bounds::within(filters, schema))))
+        Ok(Access::Among(rows.within(&bounds::within(filters, schema), true)))
     }
 }
 
@@ -56,7 +56,7 @@ pub fn at_hand(
             return Ok(Some(found));
         }
     }
-    let left = rows.within_known(&bounds::within(filters, schema));
+    let left = rows.within(&bounds::within(filters, schema), false);
     if left.count() > few || left.streamed().is_some() {
         return Ok(None);
     }

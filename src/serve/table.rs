@@ -57,18 +57,12 @@ impl TableRows {
         TableRows { own, ..self }
     }
 
-    /// The same without blocks of rows in which some condition is not met. It is for being passed over.
-    pub fn within(&self, conditions: &[Within]) -> TableRows {
-        self.bounded(|snapshot| snapshot.within(conditions))
-    }
-
-    /// The same as far as it is known, because somebody has asked about these columns before.
-    pub fn within_known(&self, conditions: &[Within]) -> TableRows {
-        self.bounded(|snapshot| snapshot.within_known(conditions))
-    }
-
-    fn bounded(&self, bound: impl Fn(Snapshot) -> Snapshot) -> TableRows {
-        let bounded = |committed: &Committed| Committed { live: committed.live.clone(), snapshot: Some(bound(committed.snapshot())) };
+    /// The same without blocks of rows in which some condition is not met, see [`Snapshot::within`]. It is for being passed over.
+    pub fn within(&self, conditions: &[Within], make: bool) -> TableRows {
+        let bounded = |committed: &Committed| Committed {
+            live: committed.live.clone(),
+            snapshot: Some(committed.snapshot().within(conditions, make)),
+        };
         TableRows { committed: self.committed.as_ref().map(bounded), own: self.own.clone() }
     }
 
